@@ -1,0 +1,1 @@
+"""The flight log: records from workers to durable Parquet, each exactly once."""
