@@ -35,7 +35,12 @@ class Auditor:
 
     def append(self, frames: bytes) -> int:
         """Store frames; returns their producer's last stored sequence number."""
-        return self._log.append(frames)
+        try:
+            return self._log.append(frames)
+        except AuditError:
+            if self._log.stopped:
+                os._exit(1)  # Ray starts the actor anew, which recovers from what is on disk
+            raise
 
     def acknowledged(self) -> dict[str, int]:
         """Rows of each table that are safe, sealed or not."""

@@ -87,7 +87,7 @@ def _run(loaded: LoadedRun, parts: _Parts, directory: RunDirectory, console: Con
     interrupted = False
     try:
         store = RayLightningStore()
-        with Progress(console, governor.auditor.acknowledged, directory.add_metrics) as progress:
+        with Progress(console, lambda: _progress(governor), directory.add_metrics) as progress:
             parts.report_to(progress)
             try:
                 fit(
@@ -106,6 +106,12 @@ def _run(loaded: LoadedRun, parts: _Parts, directory: RunDirectory, console: Con
     summary = summarize(directory.path, spans)
     directory.write_summary({**summary.as_dict(), "interrupted": interrupted})
     return Finished(directory.path, summary, interrupted)
+
+
+def _progress(governor: RemoteGovernor) -> dict[str, int]:
+    """Rollouts and actions on record so far."""
+    rows = governor.auditor.acknowledged()
+    return {table: rows.get(table, 0) for table in ("rollouts", "actions")}
 
 
 def _complete_spans(store: RayLightningStore, governor: RemoteGovernor, run_dir: Path) -> int:

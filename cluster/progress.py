@@ -72,17 +72,17 @@ class Progress:
                 self._live.update(Text(self._line(counts)), refresh=True)
             elif time.monotonic() - printed >= _LINE_SECONDS:
                 printed = time.monotonic()
-                self._console.print(self._line(counts), highlight=False)
+                self._console.print(self._line(counts), highlight=False, soft_wrap=True)
 
     def _line(self, counts: Mapping[str, int]) -> str:
-        shown = {**counts, **self._learner}
-        return f"{self._seconds():5.0f} s  " + "  ".join(
-            f"{name} {_short(value)}" for name, value in shown.items()
-        )
+        """Counts of records, and what the learner last said of itself in numbers."""
+        learned = {name: value for name, value in self._learner.items() if isinstance(value, (int, float))}
+        shown = "  ".join(f"{name} {_short(value)}" for name, value in {**counts, **learned}.items())
+        return f"{self._seconds():5.0f} s  {shown}"
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._began, 3)
 
 
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _short(value: float) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else f"{value:,}"

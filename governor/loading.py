@@ -199,9 +199,11 @@ def _toml(text: str, source: str) -> _Document:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        found = re.fullmatch(r"(?s)(.*) \(at line (\d+), column (\d+)\)", str(exc))
-        what, place = (found[1], f":{found[2]}:{found[3]}") if found else (str(exc), "")
-        raise ConfigError(f"{source}{place}: {lower_first(what)}") from None
+        found = re.fullmatch(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(exc))
+        what, line, column = found.groups() if found else (str(exc), None, None)
+        end = text.split("\n")
+        place = f"{line or len(end)}:{column or len(end[-1]) + 1}"
+        raise ConfigError(f"{source}:{place}: {lower_first(what)}") from None
     if not data:
         raise ConfigError(f"{source}: is empty")
     return _Document(source, data)

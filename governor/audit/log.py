@@ -15,7 +15,7 @@ from governor.audit.frames import Frame, Frames, decode
 from governor.audit.lock import RunLock
 from governor.audit.recovery import recover
 from governor.audit.segments import OpenSegment, Segment, retire, seal
-from governor.errors import AuditError, RunLocked
+from governor.errors import AuditError, AuditUnavailable, GovernorError, RunLocked
 
 _RETRY_SECONDS = 1.0
 
@@ -28,7 +28,7 @@ class _Request:
         self.turn = threading.Event()
         self.answered = False
         self.high = -1
-        self.error = "the write was interrupted"
+        self.error: GovernorError | None = AuditUnavailable("the write was interrupted")
 
 
 class FlightLog:
@@ -83,8 +83,9 @@ class FlightLog:
         their numbers, and the producer goes back to the one after it. -1 means
         that nothing of the producer is stored.
 
-        Raises `AuditError`, with nothing acknowledged, where a frame is not
-        valid, the disk is full (later appends may succeed) or the log stopped.
+        Raises, with nothing acknowledged, `AuditUnavailable` where the disk is
+        full (later appends may succeed), `AuditError` where a frame is not
+        valid or the log has stopped.
         """
         self._check_process()
         request = _Request(_checked(frames))
@@ -99,8 +100,8 @@ class FlightLog:
             # An interrupted thread may have been next to lead; somebody must wait in its place.
             threading.Thread(target=self._complete, args=(request,), daemon=True).start()
             raise
-        if request.error:
-            raise AuditError(request.error)
+        if request.error is not None:
+            raise request.error
         return request.high
 
     def seal(self) -> None:
@@ -146,6 +147,11 @@ class FlightLog:
         """Rows of each table that are stored, in this and earlier openings."""
         with self._writing:
             return dict(self._rows)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is taken any more; opening the log again recovers what it has."""
+        return bool(self._stopped)
 
     @property
     def wal_bytes(self) -> int:
@@ -194,16 +200,15 @@ class FlightLog:
     def _commit(self, group: list[_Request]) -> None:
         """Store a group and fill in its answers; an `error` where there is no other."""
         with self._writing:
-            error = self._stopped
+            error: GovernorError | None = AuditError(self._stopped) if self._stopped else None
             try:
-                if not error:
+                if error is None:
                     self._store(group)
             except OSError as exc:
-                error = (
-                    f"`{self._open.path}` cannot be written: {exc.strerror}; nothing was stored, make room"
-                )
+                what = f"`{self._open.path}` cannot be written: {exc.strerror}"
+                error = AuditUnavailable(f"{what}; nothing was stored, make room")
             except AuditError as exc:
-                error = self._stopped = str(exc)
+                error, self._stopped = exc, str(exc)
             except BaseException:
                 self._stopped = f"writing to `{self._open.path}` was interrupted; open the log again"
                 raise

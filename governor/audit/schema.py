@@ -111,30 +111,25 @@ def dictionary_columns(table: str) -> list[str]:
 
 
 class Columns:
-    """Records of one table, kept as columns until they are flushed."""
+    """Records of one table, as rows until they are flushed as columns."""
 
     def __init__(self, table: str) -> None:
         self._schema, self._types = WIRE[table], _TYPES[table]
         self._row = _ROWS[table]
-        self._clear()
+        self._rows: list[tuple[object, ...]] = []
 
     def add(self, record: Record) -> None:
-        for append, value in zip(self._appends, self._row(record), strict=True):
-            append(value)
+        self._rows.append(self._row(record))
 
     def flush(self) -> pa.RecordBatch:
         """All rows as a new batch of `WIRE`, and none left.
 
         Never a slice: what is serialised of a slice holds parts of its neighbours.
         """
-        arrays = [_array(values, type_) for values, type_ in zip(self._values, self._types, strict=True)]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-        self._clear()
-        return batch
-
-    def _clear(self) -> None:
-        self._values: list[list[Any]] = [[] for _ in self._types]
-        self._appends = [values.append for values in self._values]
+        columns = zip(*self._rows, strict=True) if self._rows else ([] for _ in self._types)
+        arrays = [_array(values, type_) for values, type_ in zip(columns, self._types, strict=True)]
+        self._rows = []
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
 
 def complete(table: str, wire: pa.Table, run_id: str, provenance: Sequence[tuple[str, int, int]]) -> pa.Table:
@@ -156,7 +151,7 @@ def complete(table: str, wire: pa.Table, run_id: str, provenance: Sequence[tuple
     return pa.Table.from_arrays(columns, schema=TABLES[table])
 
 
-def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     if type_ == _FINDINGS and any(values):
         return _findings(values)
     try:
@@ -165,7 +160,7 @@ def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
         return pa.array([_unicode(value) for value in values], type_)
 
 
-def _findings(rows: list[tuple[Finding, ...]]) -> pa.Array:
+def _findings(rows: Sequence[tuple[Finding, ...]]) -> pa.Array:
     flat = list(chain.from_iterable(rows))
     parts = [
         _array([getattr(finding, name) for finding in flat], _TEXT) for name in Finding.__struct_fields__

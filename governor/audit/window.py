@@ -6,16 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 
-import msgspec
-
 from governor.audit.frames import encode_frame
 from governor.audit.schema import TABLE_OF, TABLES, Columns
 from governor.errors import AuditError
-from governor.records import Record
+from governor.records import ActionRecord, Record
 
-_encode = msgspec.msgpack.Encoder().encode
 _FRAMES_OVERHEAD = 2_000 * len(TABLES)  # bytes of frames without rows, rounded up
-_ROW_OVERHEAD = 120  # bytes of a row beyond its MessagePack: offsets, fixed widths, the action's id
+_ROW, _FINDING = 500, 200  # bytes of a row and of a finding beyond the texts that have no bound
 
 
 class _Batch:
@@ -65,7 +62,7 @@ class FlightWindow:
     """
 
     def __init__(
-        self, producer: str, *, records: int = 4096, size: int = 16 << 20, send_bytes: int = 90_000
+        self, producer: str, *, records: int = 8192, size: int = 16 << 20, send_bytes: int = 400_000
     ) -> None:
         self._producer = producer
         self._limits = records, size
@@ -92,7 +89,7 @@ class FlightWindow:
 
     def add(self, record: Record) -> int:
         """Collect `record`; returns its position."""
-        size = _ROW_OVERHEAD + _size(record)
+        size = _size(record)
         if not self._batches or self._batches[-1].size + size > self._batch_bytes:
             self._batches.append(_Batch())
         self._batches[-1].add(record, size)
@@ -152,7 +149,9 @@ class FlightWindow:
 
 
 def _size(record: Record) -> int:
-    try:
-        return len(_encode(record))
-    except UnicodeEncodeError:
-        return len(repr(record).encode("utf-8", "backslashreplace"))
+    """About how many bytes a record takes in its frame; rather too many than too few."""
+    if isinstance(record, ActionRecord):
+        decision = record.decision
+        size = len(record.action.args) + len(decision.args or "")
+        return size + sum(_FINDING + len(finding.reason) for finding in decision.findings) + _ROW
+    return sum(map(len, record.incidents)) + len(record.error) + _ROW

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from governor.model import Frozen, Name
-from governor.policies.sql.vocabulary import Objection, loosely
+from governor.policies.sql.vocabulary import SHOWN, Objection, loosely
 
 if TYPE_CHECKING:
     from governor.policies.sql.names import Names
 
-LowerNames = Annotated[
-    tuple[Annotated[Name, AfterValidator(str.lower)], ...],
-    AfterValidator(lambda names: tuple(sorted(set(names)))),
-]
+
+def in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A set of names in one order, whatever the order that they were given in."""
+    return tuple(sorted(set(names)))
+
+
+LowerNames = Annotated[tuple[Annotated[Name, AfterValidator(str.lower)], ...], AfterValidator(in_order)]
+
 _DEFAULT_SCHEMAS = {"sqlite": "main", "postgres": "public", "duckdb": "main", "tsql": "dbo"}
-_SHOWN = 60
 
 
 class Access(Frozen):
@@ -35,9 +38,9 @@ def table_objections(access: Access, names: Names, dialect: str) -> Iterator[Obj
     """Object to tables that are denied, or not among the allowed ones."""
     for table in names.tables:
         if any(_may_be(table, denied) for denied in access.deny):
-            yield Objection("table", f"the table `{table[:_SHOWN]}` is denied")
+            yield Objection("table", f"the table `{table[:SHOWN]}` is denied")
         elif access.allow is not None and not _among(access.allow, table, dialect):
-            yield Objection("table", f"the table `{table[:_SHOWN]}` is not allowed")
+            yield Objection("table", f"the table `{table[:SHOWN]}` is not allowed")
 
 
 def column_objections(access: Access, names: Names, dialect: str) -> Iterator[Objection]:
@@ -62,7 +65,7 @@ def column_objections(access: Access, names: Names, dialect: str) -> Iterator[Ob
     for used in names.columns:
         for table in used.tables if used.name not in access.allow else ():
             if not _among(access.allow, f"{table}.{used.name}", dialect):
-                name = f"{table[:_SHOWN]}.{used.name[:_SHOWN]}"
+                name = f"{table[:SHOWN]}.{used.name[:SHOWN]}"
                 yield Objection("column", f"the column `{name}` is not allowed")
 
 

@@ -7,6 +7,7 @@ import re
 from governor.policies.sql.names import Names
 from governor.policies.sql.statements import Statement
 from governor.policies.sql.vocabulary import (
+    DIALECTS,
     PRAGMA_READS,
     PRAGMA_READS_OF,
     SYNONYMS,
@@ -41,6 +42,9 @@ _READ_WHOLLY = word_set(
 )
 """Verbs that can do one thing only, whatever follows them."""
 
+_MAY_QUERY = {("SHOW", "duckdb"), *(("SET", dialect) for dialect in DIALECTS if dialect != "postgres")}
+"""Where SHOW and SET can hold a query."""
+
 _ADDS_COLUMN = re.compile(r"ALTER TABLE (?:\w+ \. )?\w+ ADD (?:COLUMN )?\w+")
 _DROPS_COLUMN = re.compile(r"ALTER TABLE (?:\w+ \. )?\w+ DROP (?:COLUMN )?\w+")
 """What SQLite allows and sqlglot does not parse: no type, no word COLUMN."""
@@ -60,7 +64,7 @@ def form_of(words: tuple[str, ...], dialect: str) -> Statement | None:
         return None
     if verb == "ANALYZE" and not _DML.isdisjoint(words):  # MariaDB runs the statement and explains it
         return None
-    if verb == "SHOW" or (verb == "SET" and dialect == "postgres"):  # elsewhere SET can run a query
+    if verb in {"SHOW", "SET"} and (verb, dialect) not in _MAY_QUERY:
         return Statement(_deeds(verb, text, dialect))
     if _DROPS_COLUMN.fullmatch(text):
         return Statement((Deed("DROP", "drop"), Deed("ALTER", "alter")), names=_names(words))

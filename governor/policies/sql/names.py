@@ -24,8 +24,8 @@ class Names:
 
     `tables` are the real ones, as `name`, `schema.name` or `catalog.schema.name`;
     names of CTEs are none of them. `words` is every name and string anywhere,
-    without accents;
-    `whole_rows` tells that columns are used without being named, as by `*`.
+    without accents. `whole_rows` tells that columns are used without being
+    named, as by `*`.
     """
 
     tables: tuple[str, ...] = ()
@@ -46,6 +46,9 @@ class _Source:
     owner: exp.Expr
     """The query or change that it is a source of."""
 
+
+_ROWS = {"excluded", "old", "new", "inserted", "deleted"}
+"""What engines call the row of a table that is being written."""
 
 _OWNERS = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge)
 
@@ -68,8 +71,8 @@ def _fold(name: str) -> str:
 
 def _sources(everything: Sequence[exp.Expr], dialect: str) -> Iterator[_Source]:
     for node in everything:
-        if isinstance(node, exp.Table) and node.name.lower().startswith("pragma_"):
-            for argument in node.this.expressions:
+        if isinstance(node, exp.Anonymous) and node.name.lower().startswith("pragma_"):
+            for argument in node.expressions:
                 yield _Source(_fold(argument.name), "", everything[0])
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             continue
@@ -121,32 +124,42 @@ def _identity(identifier: exp.Identifier, dialect: str) -> str:
 
 
 def _columns(everything: Sequence[exp.Expr], sources: Sequence[_Source]) -> Iterator[Column]:
-    if not sources:
-        return
+    by_owner: dict[int, dict[str, None]] = {}
+    by_name: dict[str, dict[str, None]] = {}
+    for source in sources:
+        by_owner.setdefault(id(source.owner), {})[source.table] = None
+        for name in (source.alias, source.table.rpartition(".")[2]):
+            by_name.setdefault(name, {})[source.table] = None
     for node in everything:
-        if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
-            if not _is_alias_in_order(node):
-                yield from _column(node, _fold(node.name), _fold(node.table), sources)
-        elif isinstance(node, exp.Identifier) and (
-            node.arg_key == "using" or isinstance(node.parent, exp.Schema)
-        ):
-            yield from _column(node, _fold(node.name), "", sources)
+        if not _is_column(node):
+            continue
+        qualifier = _fold(node.table) if isinstance(node, exp.Column) else ""
+        if qualifier in by_name:
+            tables = tuple(by_name[qualifier])
+        elif qualifier and qualifier not in _ROWS:
+            continue  # of a CTE or a subquery, where its columns have been looked at
+        else:
+            tables = tuple(
+                dict.fromkeys(table for owner in _around(node) for table in by_owner.get(owner, ()))
+            )
+        if tables:
+            yield Column(_fold(node.name), tables)
 
 
-def _column(node: exp.Expr, name: str, qualifier: str, sources: Sequence[_Source]) -> Iterator[Column]:
-    """The column with its candidates; nothing where it can only be that of a derived table."""
-    around = []
+def _is_column(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Column):
+        return not isinstance(node.this, exp.Star) and not _is_alias_in_order(node)
+    return isinstance(node, exp.Identifier) and (
+        node.arg_key == "using" or isinstance(node.parent, exp.Schema)
+    )
+
+
+def _around(node: exp.Expr) -> Iterator[int]:
+    """The identities of what a node stands in; of these, any may own the table of a column."""
     above = node.parent
     while above is not None:
-        around.append(above)
+        yield id(above)
         above = above.parent
-    near = [source for source in sources if any(source.owner is node for node in around)]
-    if qualifier:
-        near = [s for s in sources if qualifier in (s.alias, s.table.rpartition(".")[2])] or (
-            near if qualifier in {"excluded", "old", "new", "inserted", "deleted"} else []
-        )
-    if near:
-        yield Column(name, tuple(dict.fromkeys(source.table for source in near)))
 
 
 def _is_alias_in_order(column: exp.Column) -> bool:

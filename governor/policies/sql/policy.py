@@ -12,13 +12,14 @@ from governor.actions import Action, AttemptState
 from governor.decisions import Finding, Severity
 from governor.model import Name
 from governor.policies.base import Policy
-from governor.policies.sql.access import Access, LowerNames, column_objections, table_objections
+from governor.policies.sql.access import Access, LowerNames, column_objections, in_order, table_objections
 from governor.policies.sql.arguments import members, sql_arguments
 from governor.policies.sql.functions import HARMFUL
 from governor.policies.sql.vocabulary import (
     CLASSES,
     DIALECTS,
     RULES,
+    SHOWN,
     UNSEEN,
     Deed,
     Objection,
@@ -37,11 +38,7 @@ def _dialect(name: str) -> str:
     return name.lower()
 
 
-def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(set(names)))
-
-
-Verbs = Annotated[tuple[Annotated[Name, AfterValidator(canonical)], ...], AfterValidator(_sorted)]
+Verbs = Annotated[tuple[Annotated[Name, AfterValidator(canonical)], ...], AfterValidator(in_order)]
 Rule = Annotated[Name, AfterValidator(canonical_rule)]
 
 
@@ -74,8 +71,9 @@ class SQLPolicy(Policy):
 
     @model_validator(mode="after")
     def _restricts_something(self) -> Self:
-        names = (self.tables.allow, self.tables.deny, self.columns.allow, self.columns.deny)
-        if self.read_only or self.denied or self.allowed is not None or any(names):
+        if self.read_only or self.denied or self.allowed is not None:
+            return self
+        if self.tables != Access() or self.columns != Access():
             return self
         raise ValueError("restricts nothing; set `read_only`, `deny`, `allow`, `tables` or `columns`")
 
@@ -132,7 +130,7 @@ class SQLPolicy(Policy):
         for name in statement.functions:
             if name not in self.functions and not self._permits_function(name):
                 rule = HARMFUL.get(name.rpartition(".")[2], "function")
-                yield Objection(rule, f"the function `{name}` is denied")
+                yield Objection(rule, f"the function `{name[:SHOWN]}` is denied")
         yield from table_objections(self.tables, statement.names, self.dialect)
         yield from column_objections(self.columns, statement.names, self.dialect)
         for verb in statement.unbounded:

@@ -41,6 +41,9 @@ _UNPARSABLE = Objection("unparsable", "the text cannot be read as SQL of this di
 _DEEPEST = 24
 """Levels of nesting: far below where Python's stack, not the text, would decide."""
 
+_OPENING, _CLOSING = frozenset({"(", "[", "{", "CASE"}), frozenset({")", "]", "}", "END"})
+_PREFIXES = word_set("NOT - + ~ ! @ EXISTS ANY ALL SOME INTERVAL DISTINCT LATERAL PRIOR VARIADIC BINARY")
+
 _SYNTAX_FUNCTIONS = word_set(
     """
     ARRAY CAST CEIL CHAR CONVERT DATE_PART DECODE EXTRACT FLOOR GROUP_CONCAT JSON_ARRAYAGG JSON_OBJECT
@@ -79,14 +82,13 @@ def read(text: str, dialect: str) -> tuple[Statement | Objection, ...]:
     A function of its arguments alone: nothing of the parser's messages is
     passed on, as some of them depend on the hash seed.
     """
-    objection = _before_parsing(text, dialect)
-    if objection:
+    if objection := _before_parsing(text, dialect):
         return (objection,)
     try:
-        read_ = tuple(_read_one(written) for written in _split(text, dialect))
-    except Exception:  # noqa: BLE001 - as below: tokenizers fail in many ways
+        found = tuple(_read_one(written) for written in _split(text, dialect))
+    except Exception:  # noqa: BLE001 - parsers fail in many ways, and what cannot be parsed is not run
         return (_UNPARSABLE,)
-    return read_ or (Objection("empty", "there is no statement to run"),)
+    return found or (Objection("empty", "there is no statement to run"),)
 
 
 def _before_parsing(text: str, dialect: str) -> Objection | None:
@@ -112,10 +114,29 @@ def _split(text: str, dialect: str) -> Iterator[_Written]:
         if token.token_type != TokenType.SEMICOLON:
             tokens.append(token)
         elif tokens:
-            yield _Written(text, tuple(tokens), dialect)
+            yield _without_comments(_Written(text, tuple(tokens), dialect))
             tokens = []
     if tokens:
-        yield _Written(text, tuple(tokens), dialect)
+        yield _without_comments(_Written(text, tuple(tokens), dialect))
+
+
+def _without_comments(written: _Written) -> _Written:
+    """The same tokens alone: sqlglot knows ORDER BY, but not with a comment in between.
+
+    Of statements that it does not look into, such as EXPLAIN, the rest is one
+    token; that is split later.
+    """
+    engine = _engine(written.dialect)
+    unseen = written.tokens[0].token_type in engine.tokenizer_class.COMMANDS
+    if unseen or not any(token.comments for token in written.tokens):
+        return written
+    parts: list[str] = []
+    end = 0
+    for token in written.tokens:
+        parts.append(("" if token.start == end else " ") + written.text[token.start : token.end + 1])
+        end = token.end + 1
+    text = "".join(parts)
+    return _Written(text, tuple(engine.tokenize(text)), written.dialect)
 
 
 def _follows_placeholder(token: Token, before: list[Token]) -> bool:
@@ -125,11 +146,11 @@ def _follows_placeholder(token: Token, before: list[Token]) -> bool:
 
 def _read_one(written: _Written) -> Statement | Objection:
     words, dialect = written.words, written.dialect
-    if _too_deep(words):
+    if _too_deep(written):
         return Objection("size", f"the statement is nested deeper than {_DEEPEST} levels")
-    if written.verb in EXPLAINS:
+    if written.verb in EXPLAINS and dialect != "tsql":  # there it would be a stored procedure
         return _read_explained(written)
-    if written.verb == "PRAGMA":
+    if written.verb == "PRAGMA" and dialect in {"sqlite", "duckdb"}:
         return pragma(words)
     if statement := form_of(words, dialect):
         return statement
@@ -170,22 +191,34 @@ def _parse(written: _Written, *also: Deed) -> Statement | Objection:
     try:
         [tree] = parser.parse(list(written.tokens), written.text)
         found = summarise(tree, written.dialect, also) if tree else _UNPARSABLE
-    except Exception:  # noqa: BLE001 - parsers fail in many ways, and what cannot be parsed is not run
+    except Exception:  # noqa: BLE001 - as above
         found = _UNPARSABLE
     if isinstance(found, Objection) and written.verb in VERBS:
         return Statement((Deed(written.verb, VERBS[written.verb]), *also), unread=found)
     return found
 
 
-def _too_deep(words: tuple[str, ...]) -> bool:
-    depth = deepest = run = 0
-    for word in words:
-        if word in {"(", "[", "{", "CASE"}:
-            depth += 1
-        elif word in {")", "]", "}", "END"}:
-            depth -= 1
-        run = run + 1 if word in {"NOT", "-", "+", "~"} else 0
-        deepest = max(deepest, depth, run)
+def _too_deep(written: _Written) -> bool:
+    """Whether parsing could end with the stack, or take for ever.
+
+    sqlglot tries what follows the name of a type, and `[`, in two ways: its time
+    doubles with every such level, so these count more.
+    """
+    types = _parser_class(written.dialect).TYPE_TOKENS
+    levels: list[int] = []
+    deepest = run = subscripts = 0
+    previous: Token | None = None
+    for token in written.tokens:
+        word, before = token.text.upper(), previous.text.upper() if previous else ""
+        if word in _OPENING:
+            doubles = word == "[" or (previous is not None and previous.token_type in types)
+            levels.append(_DEEPEST // 4 if doubles else 1)
+        elif word in _CLOSING and levels:
+            levels.pop()
+        run = run + 1 if word in _PREFIXES and before in _PREFIXES else 0
+        subscripts += word == "[" and before == "]"
+        deepest = max(deepest, sum(levels), run, subscripts)
+        previous = token
     return deepest > _DEEPEST
 
 

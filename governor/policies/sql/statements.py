@@ -158,4 +158,4 @@ def _matches_anything(comparison: exp.Binary) -> bool:
 
 
 def _false(condition: exp.Expr) -> bool:
-    return isinstance(condition, exp.Boolean) and not condition.this
+    return condition.name == "0" if isinstance(condition, exp.Literal) else condition == exp.false()

@@ -85,6 +85,9 @@ SYNONYMS = {
     "RM": "REMOVE",
 }
 
+SHOWN = 60
+"""Letters of a name that a reason repeats; names are the agent's and may be long."""
+
 DIALECTS = ("sqlite", "postgres", "mysql", "duckdb", "tsql", "bigquery", "snowflake")
 
 UNSEEN = words(
@@ -171,5 +174,11 @@ def canonical(name: str) -> str:
 
 
 def canonical_rule(name: str) -> str:
-    """The key of a severity: a rule, an effect class or a verb."""
-    return name.lower() if name.lower() in RULES or name.lower() in CLASSES else canonical(name)
+    """The key of a severity: a rule, an effect class or a verb; raises `ValueError` for others."""
+    if name.lower() in RULES or name.lower() in CLASSES:
+        return name.lower()
+    try:
+        return canonical(name)
+    except ValueError:
+        known = [*RULES, *CLASSES, *VERBS]
+        raise ValueError(f"unknown rule `{name}`{did_you_mean(name, known)}") from None

@@ -14,7 +14,7 @@ from governor.audit import disk
 from governor.audit.log import FlightLog
 from governor.audit.reader import FlightRun
 from governor.audit.window import FlightWindow
-from governor.errors import AuditError, RunLocked
+from governor.errors import AuditError, AuditUnavailable, RunLocked
 from tests.governor.audit.flights import numbered, one_frame, positions, send
 
 
@@ -156,7 +156,9 @@ def test_a_full_disk_refuses_and_work_goes_on_when_there_is_room(root: Path) -> 
         stored = log.wal_bytes
         with largest_file(stored + len(frames[1]) // 2):
             for _ in range(2):
-                with pytest.raises(AuditError, match=r"cannot be written: .*; nothing was stored, make room"):
+                with pytest.raises(
+                    AuditUnavailable, match=r"cannot be written: .*; nothing was stored, make room"
+                ):
                     log.append(frames[1])
             assert (root / "wal/segment-00000001.wal").stat().st_size == log.wal_bytes == stored
         assert [log.append(frame) for frame in frames] == list(range(6))
