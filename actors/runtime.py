@@ -52,27 +52,32 @@ def connected(
 
 
 def _init(address: str, num_cpus: int | None, path: Sequence[Path]) -> None:
-    options: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "runtime_env": {"env_vars": {"PYTHONPATH": _python_path(path)}},
-    }
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
         os.environ.pop("RAY_ADDRESS", None)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         # A worker of a local Ray inherits this process's environment, which is faster than a runtime_env.
-        del options["runtime_env"]
         os.environ["PYTHONPATH"] = _python_path(path)
         options |= {"num_cpus": num_cpus, "include_dashboard": False, "object_store_memory": 256 << 20}
         options["_system_config"] = _fast_failure()
     else:
         _probe(address)
-    try:
-        ray.init(address, **options)
-    except (ConnectionError, RuntimeError, ValueError) as exc:
-        first_line = str(exc).strip().split("\n", 1)[0]
-        raise ConfigError(f"no Ray at `{address}`: {first_line}") from None
+        far = address.startswith("ray://")  # modules are sent to a cluster that may not see our folders
+        options["runtime_env"] = (
+            {"working_dir": str(path[0]), "excludes": ["**/__pycache__"]}
+            if far and path
+            else {"env_vars": {"PYTHONPATH": _python_path(path)}}
+        )
+    for last in (False, True):
+        try:
+            ray.init(address, **options)
+        except (ConnectionError, RuntimeError, ValueError) as exc:
+            if last or not isinstance(exc, ConnectionError):
+                first_line = str(exc).strip().split("\n", 1)[0]
+                raise ConfigError(f"no Ray at `{address}`: {first_line}") from None
+        else:
+            return  # the proxy of a young cluster may fail its first client, and then works
 
 
 def _python_path(path: Sequence[Path]) -> str:

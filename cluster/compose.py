@@ -16,14 +16,13 @@ from actors.governor import RemoteGovernor
 from cluster import components
 from cluster.progress import Progress
 from cluster.run_config import LoadedRun
-from cluster.run_dir import RunDirectory
+from cluster.run_dir import RunDirectory, check, new_run_dir
 from cluster.summary import Summary, summarize
 from governor import background
 from governor.audit.reader import FlightRun
 from governor.config import RunConfig
 from store_bridge.flight_import import FlightRecorderAdapter
 from store_bridge.ray_store import RayLightningStore
-from store_bridge.runner import new_run_id
 from store_bridge.spans import ACTION_SPAN
 from store_bridge.strategy import RayExecutionStrategy
 from store_bridge.training import fit
@@ -38,21 +37,29 @@ class Finished:
     interrupted: bool
 
 
-def run(loaded: LoadedRun, console: Console, *, address: str = runtime.LOCAL) -> Finished:
+def run(
+    loaded: LoadedRun,
+    console: Console,
+    *,
+    address: str = runtime.LOCAL,
+    strategy: RayExecutionStrategy | None = None,
+) -> Finished:
     """Train what `loaded` describes, governed, and seal its records.
 
     Nothing is started or written before everything the user gave is known to
     be usable; raises `ConfigError` until then. An interrupt ends the training,
-    not the sealing.
+    not the sealing. `strategy` is the one to use, for callers that interrupt it.
     """
     config = loaded.config
+    target = new_run_dir(config)
+    check(target)
     components.add_to_path(config.path)
     parts = _Parts(config)
     with runtime.connected(address, num_cpus=_cpus(config), path=config.path):
-        directory = RunDirectory(config.run_dir or Path("runs").resolve() / new_run_id(config.name))
+        directory = RunDirectory(target)
         directory.write_inputs(loaded)
         try:
-            return _run(loaded, parts, directory, console)
+            return _run(loaded, parts, directory, console, strategy or RayExecutionStrategy(config.workers))
         finally:
             directory.close()
 
@@ -76,7 +83,13 @@ class _Parts:
         self._on_iteration = progress.on_iteration
 
 
-def _run(loaded: LoadedRun, parts: _Parts, directory: RunDirectory, console: Console) -> Finished:
+def _run(
+    loaded: LoadedRun,
+    parts: _Parts,
+    directory: RunDirectory,
+    console: Console,
+    strategy: RayExecutionStrategy,
+) -> Finished:
     config = loaded.config
     governor = governor_actors.launch(
         loaded.bundle if config.governor == "on" else None,
@@ -96,7 +109,7 @@ def _run(loaded: LoadedRun, parts: _Parts, directory: RunDirectory, console: Con
                     parts.dataset,
                     governor=governor,
                     store=store,
-                    strategy=RayExecutionStrategy(config.workers),
+                    strategy=strategy,
                 )
             except KeyboardInterrupt:
                 interrupted = True

@@ -13,6 +13,7 @@ import governor
 from governor.errors import GovernorError
 
 BAD_INPUT, INTERRUPTED = 2, 130
+CLIENT = "ray://"
 
 app = typer.Typer(
     add_completion=False,
@@ -47,11 +48,15 @@ def run(
     from store_bridge import light
 
     light.install()
-    from cluster import compose, summary
+    from cluster import compose, remote, summary
     from cluster.run_config import load_run
 
     console = Console(highlight=False)
-    finished = compose.run(load_run(file, overrides or []), console, address=address)
+    loaded = load_run(file, overrides or [])
+    if address.startswith(CLIENT):
+        finished = remote.run(loaded, console, address)
+    else:
+        finished = compose.run(loaded, console, address=address)
     console.print(summary.table(finished.summary))
     console.print(f"wrote {finished.run_dir}", soft_wrap=True)
     for name in ("config.yaml", "policy.yaml", "metrics.jsonl", "summary.json", "audit/"):

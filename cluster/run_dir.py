@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,25 @@ from typing import Any
 import yaml
 
 from cluster.run_config import LoadedRun
+from governor.config import RunConfig
 from governor.errors import ConfigError
+from store_bridge.runner import new_run_id
+
+
+def new_run_dir(config: RunConfig) -> Path:
+    """The folder that `run_dir` names, or a new one under `runs`."""
+    return config.run_dir or Path("runs").resolve() / new_run_id(config.name)
+
+
+def check(path: Path) -> None:
+    """Raise `ConfigError` where no run can be written to `path`; writes nothing."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(f"`run_dir`: `{path}` is not an empty folder")
+    parent = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ConfigError(
+            f"`run_dir`: `{path}` cannot be written: `{parent}` is no folder that can be written to"
+        )
 
 
 class RunDirectory:
@@ -21,9 +40,8 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path) -> None:
+        check(path)
         self.path = path
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ConfigError(f"`run_dir`: `{path}` is not an empty folder")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._metrics = (path / "metrics.jsonl").open("a", encoding="utf-8")

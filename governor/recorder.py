@@ -16,16 +16,19 @@ Send = Callable[[bytes], Awaitable[int]]
 """Delivers frames; returns the producer's last stored sequence number, raises `AuditUnavailable`."""
 
 _FIRST_DELAY, _LAST_DELAY = 0.02, 0.5
+_LINGER = 0.01  # seconds a record may wait for company
+_CROWD = 256  # records that are company enough
 
 
 class FlightRecorder:
     """Records of all agents on one event loop, sent in batches that clock themselves.
 
-    While one batch is on its way the next fills, so that a lone agent never
-    waits and a crowd shares its calls. A batch that was not acknowledged is
-    sent again, byte for byte; the log knows what it has. With `strict` an
-    action waits until its record is acknowledged; otherwise the window of
-    unacknowledged records is what a crash of this process can lose.
+    While one batch is on its way the next fills, so that a crowd shares its
+    calls; what nobody waits for may linger a moment, to go with what is waited
+    for. A batch that was not acknowledged is sent again, byte for byte; the log
+    knows what it has. With `strict` an action waits until its record is
+    acknowledged; otherwise the window of unacknowledged records is what a crash
+    of this process can lose.
     """
 
     def __init__(self, window: FlightWindow, send: Send, *, strict: bool, deadline: float) -> None:
@@ -39,6 +42,7 @@ class FlightRecorder:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._space: deque[asyncio.Future[None]] = deque()
         self._sender: asyncio.Task[None] | None = None
+        self._lingering: asyncio.TimerHandle | None = None
         self._acknowledged = 0
         self._appended = 0
         self._broken: GovernorError | None = None
@@ -51,8 +55,10 @@ class FlightRecorder:
             await room
         self._check()
         self._appended = self._window.add(record)
-        if self._sender is None:
-            self._sender = self._loop.create_task(self._run())
+        if self._window.pending >= _CROWD:
+            self._start()
+        elif self._sender is None and self._lingering is None:
+            self._lingering = self._loop.call_later(_LINGER, self._start)
         return self._appended
 
     async def ahead(self, position: int) -> None:
@@ -68,7 +74,16 @@ class FlightRecorder:
         self._check()
         future = self._late.future()
         self._waiting.append((position, future))
+        self._start()
         await future
+
+    def _start(self) -> None:
+        """Send what is there, unless that is under way."""
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        if self._sender is None:
+            self._sender = self._loop.create_task(self._run())
 
     def _check(self) -> None:
         if self._broken is not None:

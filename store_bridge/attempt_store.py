@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentlightning.store.base import LightningStore, LightningStoreCapabilities
-from agentlightning.types import Span
+from agentlightning.types import Attempt, Span
 from opentelemetry.sdk.trace import ReadableSpan
 
 from store_bridge import spans as span_tools
@@ -54,6 +54,12 @@ class AttemptStore(LightningStore):
         if full:
             await self.flush()
         return span
+
+    async def update_attempt(self, rollout_id: str, attempt_id: str, *args: Any, **kwargs: Any) -> Attempt:
+        """An attempt that nobody priced keeps its own rewards: its agent is not governed."""
+        own = self.take_rewards(rollout_id, attempt_id)
+        await self.add_many_spans(own)
+        return await self.store.update_attempt(rollout_id, attempt_id, *args, **kwargs)
 
     async def flush(self) -> None:
         """Store what waits here."""

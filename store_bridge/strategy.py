@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from agentlightning.execution.base import AlgorithmBundle, ExecutionStrategy, RunnerBundle
@@ -53,6 +53,12 @@ class RayExecutionStrategy(ExecutionStrategy):
         self._max_restarts = max_restarts
         self._governor = governor or GovernorOptions()
         self._fleet: Fleet | None = None
+        self._fail: Callable[[BaseException], None] | None = None
+
+    def interrupt(self) -> None:
+        """End a running `fit` as Ctrl-C would; may be called from any thread."""
+        if self._fail is not None:
+            self._fail(KeyboardInterrupt())
 
     def scale(self, workers: int) -> None:
         """Run this many workers from now on; may be called from any thread during `fit`."""
@@ -107,6 +113,7 @@ class RayExecutionStrategy(ExecutionStrategy):
             failures.append(error)
             loop.call_soon_threadsafe(task.cancel)
 
+        self._fail = failed
         fleet = self._fleet = Fleet(
             main,
             self.n_runners,
@@ -124,7 +131,7 @@ class RayExecutionStrategy(ExecutionStrategy):
                 raise
         finally:
             event.set()
-            self._fleet = None
+            self._fleet = self._fail = None
             await asyncio.to_thread(fleet.stop)
         if failures:
             raise failures[0]

@@ -1,5 +1,6 @@
 """Each mistake is one line that names the place and the nearest valid name."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,9 +150,14 @@ def test_a_component_that_cannot_be_made_is_named(use: str, options: dict[str, o
     assert said in str(caught.value)
 
 
-def governor(*args: str) -> subprocess.CompletedProcess[str]:
+def governor(*args: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cluster.main", *args], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "cluster.main", *args],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(path)},
     )
 
 
@@ -174,3 +180,15 @@ def test_the_command_says_it_in_one_line_and_exits_with_2(args: list[str], said:
     assert said in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert set(ROOT.iterdir()) - before <= {ROOT / ".cache"}
+
+
+def test_another_agentlightning_is_named_with_the_one_to_install(tmp_path: Path) -> None:
+    installed = tmp_path / "agentlightning-1.0.2.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: agentlightning\nVersion: 1.0.2\n")
+
+    done = governor("run", str(EXAMPLE), path=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: agentlightning 1.0.2 is installed; this needs 0.3")
+    assert len(done.stderr.splitlines()) == 1

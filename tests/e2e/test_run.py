@@ -25,7 +25,7 @@ from governor.audit.reader import FlightRun
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "sql_agent" / "run.yaml"
 DEADLINE = 240
-ONE = ["algorithm.iterations=1"]
+BRIEF = ["algorithm.iterations=2", "algorithm.evaluations=0"]
 
 
 def readme_commands() -> list[list[str]]:
@@ -135,7 +135,7 @@ def counts_agree(summary: dict[str, Any]) -> bool:
 
 
 def test_two_runs_of_one_seed_decide_alike_and_their_counts_agree(tmp_path: Path) -> None:
-    summaries = [run(tmp_path / name, *PLAIN, "algorithm.iterations=3") for name in ("one", "two")]
+    summaries = [run(tmp_path / name, *PLAIN, *BRIEF) for name in ("one", "two")]
 
     assert decided(tmp_path / "one") == decided(tmp_path / "two")
     for summary in summaries:
@@ -147,7 +147,7 @@ def test_two_runs_of_one_seed_decide_alike_and_their_counts_agree(tmp_path: Path
 
 
 def test_ungoverned_the_learner_learns_to_break_things(tmp_path: Path) -> None:
-    summary = run(tmp_path / "off", *OFF, "algorithm.iterations=20", "algorithm.evaluations=0")
+    summary = run(tmp_path / "off", *OFF, "algorithm.iterations=8", "algorithm.evaluations=0")
 
     assert summary["effects"]["deny"] == 0
     assert summary["executed_rate_at_end"] > 0.05
@@ -189,13 +189,14 @@ def test_an_interrupt_ends_cleanly_with_what_was_recorded(tmp_path: Path) -> Non
 
 
 def test_a_cluster_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
+    """As a driver on its head, and as a client that only reaches its `ray://` port."""
     ray_command = str(Path(sys.executable).parent / "ray")
     folder = tempfile.mkdtemp(prefix="r")  # Ray's sockets need a short path
     environment = os.environ | {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled"}
-    port = free_port()
+    port, client_port = free_port(), free_port()
     start = [ray_command, "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
     head = subprocess.Popen(
-        [*start, "--include-dashboard=false"],
+        [*start, "--include-dashboard=false", f"--ray-client-server-port={client_port}"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -203,7 +204,9 @@ def test_a_cluster_that_is_there_is_used_and_left_running(tmp_path: Path) -> Non
     )
     try:
         listening(port)
-        summary = run(tmp_path / "run", *AUTO, *ONE, environment={"RAY_ADDRESS": f"127.0.0.1:{port}"})
+        driver = run(tmp_path / "driver", *AUTO, *BRIEF, environment={"RAY_ADDRESS": f"127.0.0.1:{port}"})
+        listening(client_port)
+        client = run(tmp_path / "client", "--address", f"ray://127.0.0.1:{client_port}", *BRIEF)
         assert head.poll() is None
     finally:
         for child in descendants(head.pid):
@@ -211,7 +214,9 @@ def test_a_cluster_that_is_there_is_used_and_left_running(tmp_path: Path) -> Non
         head.kill()
         head.wait()
         shutil.rmtree(folder, ignore_errors=True)
-    assert counts_agree(summary)
+    assert counts_agree(driver)
+    assert counts_agree(client)
+    assert decided(tmp_path / "driver") == decided(tmp_path / "client")
 
 
 def free_port() -> int:

@@ -1,10 +1,11 @@
 """Agent-Lightning's own Trainer with its runners on Ray."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agentlightning.emitter.reward import find_final_reward
+from agentlightning.emitter.reward import find_final_reward, find_reward_spans, get_reward_value
 from agentlightning.runner import LitAgentRunner
 from agentlightning.store.memory import InMemoryLightningStore
 from agentlightning.tracer.otel import OtelTracer
@@ -16,7 +17,7 @@ from governor.config import GovernorOptions, KernelOptions, RewardOptions
 from governor.errors import ConfigError
 from store_bridge import AgentOSRunner, PolicyReward, RayExecutionStrategy
 from store_bridge.spans import ACTION_SPAN
-from tests.toys import AsyncAgent, Collect, FragileAgent, SyncAgent
+from tests.toys import AsyncAgent, Collect, EmittingAgent, FragileAgent, SyncAgent
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -48,7 +49,7 @@ def test_the_names_users_know_run_as_promised(agent: Any, tmp_path: Path) -> Non
     assert run.count("actions") == run.count("outcomes") == shown == priced == asked
 
 
-def test_the_users_own_store_holds_everything_afterwards(tmp_path: Path) -> None:
+def test_ungoverned_agents_run_as_ever_and_the_users_own_store_holds_everything() -> None:
     store, algorithm, tracer = InMemoryLightningStore(), Collect(), OtelTracer()
 
     Trainer(
@@ -57,13 +58,11 @@ def test_the_users_own_store_holds_everything_afterwards(tmp_path: Path) -> None
         tracer=tracer,
         runner=LitAgentRunner(tracer, poll_interval=0.1),
         strategy=a_strategy(),
-    ).fit(FragileAgent(), train_dataset=[{"queries": [], "fatal": False, "mark": str(tmp_path / "x")}])
-
-    import asyncio
+    ).fit(EmittingAgent(), train_dataset=[{"queries": []}])
 
     rollouts = asyncio.run(store.query_rollouts())
     assert [rollout.rollout_id for rollout in rollouts] == algorithm.ids
-    assert find_final_reward(algorithm.spans[0]) == 1.0
+    assert [get_reward_value(span) for span in find_reward_spans(algorithm.spans[0])] == [0.25, 1.0]
 
 
 def test_the_attempt_of_a_killed_worker_is_given_back_and_retried(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_send_keeps_its_size_unless_one_row_is_larger(texts: list[str]) -> Non
 
 
 def test_a_row_larger_than_a_send_goes_alone() -> None:
-    window = FlightWindow("p")
+    window = FlightWindow("p", send_bytes=90_000)
     big = numbered(1, args="x" * 200_000)
     for record in (numbered(3), big, numbered(7)):
         window.add(record)
