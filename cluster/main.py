@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 import governor
-from governor.errors import GovernorError
+from governor.errors import AuditError, ConfigError, GovernorError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 CLIENT = "ray://"
 
 app = typer.Typer(
@@ -67,12 +67,12 @@ def run(
 
 
 def main() -> None:
-    """Run the command; a mistake in the input is one line on stderr and exit code 2."""
+    """Run the command; an error of ours is one line on stderr, exit code 2 where the input is to blame."""
     try:
         app()
     except GovernorError as exc:
         Console(stderr=True, highlight=False, markup=False).print(f"error: {exc}", soft_wrap=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(BAD_INPUT if isinstance(exc, (ConfigError, AuditError)) else FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

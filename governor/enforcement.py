@@ -125,6 +125,7 @@ class Attempt:
         self._counts: dict[str, int] = {}
         self._used: dict[asyncio.AbstractEventLoop, Services] = {}
         self._late: set[asyncio.Task[int]] = set()
+        self._concluded = False
         self.incidents: list[str] = []
         self.failure: GovernorError | None = None
 
@@ -185,6 +186,8 @@ class Attempt:
     async def _authorize(self, name: str, args: Mapping[str, Any]) -> _Permit:
         text = _canonical_arguments(name, args)
         async with self._turn:
+            if self._concluded:
+                raise UngovernedCall(f"attempt `{self.attempt_id}` has ended; `{name}` was not run")
             if self.failure is not None:
                 raise self.failure
             if self._so_far.terminated:
@@ -239,11 +242,14 @@ class Attempt:
     async def conclude(self, ending: Ending) -> Reward | None:
         """Price the attempt and record its end; return once all its records are acknowledged.
 
-        None where the attempt earns no reward: it has no task reward, or the
-        governor failed. Raises `GovernorUnavailable` where that happens here.
+        Calls after that are refused with `UngovernedCall`. None where the
+        attempt earns no reward: it has no task reward, or the governor failed.
+        Raises `GovernorUnavailable` where that happens here.
         """
         if asyncio.get_running_loop() is not self._home:
             return await self._at_home(self.conclude(ending))
+        async with self._turn:
+            self._concluded = True
         services = self._services()
         reward = None
         if ending.task is not None and self.failure is None:

@@ -218,6 +218,17 @@ def test_a_governed_tool_is_never_run_outside_an_attempt() -> None:
     assert ran == []
 
 
+def test_what_an_agent_leaves_running_cannot_call_after_its_attempt_ended() -> None:
+    governor = MemoryGovernor(BUNDLE)
+    attempt = an_attempt(governor)
+    attempt.conclude_sync(Ending(Outcome.OK, 1.0))
+    ran: list[str] = []
+
+    with pytest.raises(UngovernedCall, match="has ended"):
+        attempt.call_sync("search", ran.append, {"q": "x"})
+    assert (ran, governor.actions) == ([], [])
+
+
 def test_a_thread_without_the_attempts_context_is_not_governed_and_does_not_run() -> None:
     errors: list[BaseException] = []
 

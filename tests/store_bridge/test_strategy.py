@@ -83,6 +83,27 @@ def test_the_attempt_of_a_killed_worker_is_given_back_and_retried(tmp_path: Path
     assert [record.attempt for record in run.rollouts() if record.rollout_id == algorithm.ids[1]] == [2]
 
 
+def test_scaling_up_and_down_while_it_runs_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    strategy = a_strategy(1)
+
+    class Scaling(Collect):
+        async def run(self, train_dataset: Any = None, val_dataset: Any = None) -> None:
+            strategy.scale(3)
+            await super().run(train_dataset[:12])
+            strategy.scale(1)
+            await super().run(train_dataset[12:])
+
+    algorithm = Scaling()
+    runner = AgentOSRunner(KernelSpace(SQLPolicy(deny=["DROP"])), run_dir=tmp_path / "run")
+    Trainer(runner=runner, algorithm=algorithm, strategy=strategy, store=InMemoryLightningStore()).fit(
+        SyncAgent(), train_dataset=TASKS
+    )
+
+    assert algorithm.statuses == ["succeeded"] * len(TASKS)
+    attempts = [record.attempt_id for record in FlightRun.open(tmp_path / "run").rollouts()]
+    assert len(attempts) == len(set(attempts)) == len(TASKS)
+
+
 def test_a_failing_algorithm_ends_everything_with_its_error(tmp_path: Path) -> None:
     class Fails(Collect):
         async def run(self, train_dataset: Any = None, val_dataset: Any = None) -> None:
