@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from cluster.run_config import load_run
 from governor.audit.reader import FlightRun
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +145,9 @@ def test_two_runs_of_one_seed_decide_alike_and_their_counts_agree(tmp_path: Path
         assert summary["executed"] == summary["executed_rollouts"] == 0
     for name in ("config.yaml", "policy.yaml", "metrics.jsonl", "summary.json"):
         assert (tmp_path / "one" / name).stat().st_size > 0
+    again = load_run(tmp_path / "one" / "config.yaml")
+    assert (tmp_path / "one" / "policy.yaml").read_text().startswith(f"# digest: {again.bundle.digest}\n")
+    assert {bundle for *_, bundle in decided(tmp_path / "one")} == {again.bundle.digest}
 
 
 def test_ungoverned_the_learner_learns_to_break_things(tmp_path: Path) -> None:
