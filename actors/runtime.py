@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,11 +46,12 @@ def connected(
     if ray.is_initialized():
         yield
         return
-    _init(address, num_cpus, path)
     try:
+        _init(address, num_cpus, path)
         yield
     finally:
-        ray.shutdown()
+        with _interrupts_later():
+            ray.shutdown()
 
 
 def _init(address: str, num_cpus: int | None, path: Sequence[Path]) -> None:
@@ -71,13 +74,30 @@ def _init(address: str, num_cpus: int | None, path: Sequence[Path]) -> None:
         )
     for last in (False, True):
         try:
-            ray.init(address, **options)
+            with _interrupts_later():
+                ray.init(address, **options)
         except (ConnectionError, RuntimeError, ValueError) as exc:
             if last or not isinstance(exc, ConnectionError):
                 first_line = str(exc).strip().split("\n", 1)[0]
                 raise ConfigError(f"no Ray at `{address}`: {first_line}") from None
         else:
             return  # the proxy of a young cluster may fail its first client, and then works
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back until Ray has started or ended as a whole: half of it crashes or stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _python_path(path: Sequence[Path]) -> str:

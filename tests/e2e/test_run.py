@@ -192,6 +192,20 @@ def test_an_interrupt_ends_cleanly_with_what_was_recorded(tmp_path: Path) -> Non
     assert json.loads((run_dir / "summary.json").read_text())["interrupted"]
 
 
+def test_an_interrupt_while_ray_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    with started(tmp_path / "early") as process:
+        wait_for(lambda: descendants(process.pid), "the start of Ray", process)
+        family = descendants(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 130, output
+        _, alive = psutil.wait_procs(family, timeout=30)
+
+    assert alive == []
+    assert "Traceback" not in output
+    assert not (tmp_path / "early").exists()
+
+
 def test_a_cluster_that_is_there_is_used_and_left_running(tmp_path: Path) -> None:
     """As a driver on its head, and as a client that only reaches its `ray://` port."""
     ray_command = str(Path(sys.executable).parent / "ray")
