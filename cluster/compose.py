@@ -55,6 +55,7 @@ def run(
     check(target)
     components.add_to_path(config.path)
     parts = _Parts(config)
+    console.print(f"{config.name}: starting {config.workers} rollout workers, governor {config.governor}")
     with runtime.connected(address, num_cpus=_cpus(config), path=config.path):
         directory = RunDirectory(target)
         directory.write_inputs(loaded)
