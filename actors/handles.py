@@ -6,6 +6,7 @@ Every call has a deadline and raises one of the governor's own errors.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from governor.errors import (
 )
 
 T = TypeVar("T")
+
+_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ class AuditorHandle:
         return rows
 
     def seal(self, timeout: float = 60.0) -> None:
-        wait(self.actor.seal.remote(), timeout, AuditUnavailable)
+        """Seal the log; while the auditor is being restarted it is asked again."""
+        _insist(self.actor.seal, timeout)
 
     def close(self, timeout: float = 60.0) -> None:
-        wait(self.actor.close.remote(), timeout, AuditUnavailable)
+        """Close the log; otherwise like `seal`."""
+        _insist(self.actor.close, timeout)
 
 
 AnyHandle = KernelHandle | AggregatorHandle | AuditorHandle
@@ -77,6 +82,20 @@ def pid(handle: AnyHandle, timeout: float = 60.0) -> int:
 def kill(handle: AnyHandle) -> None:
     """End an actor for good."""
     ray.kill(handle.actor)
+
+
+def _insist(method: Any, timeout: float) -> None:
+    """Call what may be called twice until it answers."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            wait(method.remote(), max(0.1, deadline - time.monotonic()), AuditUnavailable)
+        except AuditUnavailable:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 async def _answer(ref: Awaitable[T], within: float, error: type[GovernorUnavailable]) -> T:

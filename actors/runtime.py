@@ -19,6 +19,7 @@ from governor.errors import ConfigError
 _PROBE_SECONDS = 5.0
 
 LOCAL = "local"
+CLIENT = "ray://"
 
 _QUIET = {
     "RAY_AUTH_MODE": "disabled",
@@ -66,7 +67,7 @@ def _init(address: str, num_cpus: int | None, path: Sequence[Path]) -> None:
         options["_system_config"] = _fast_failure()
     else:
         _probe(address)
-        far = address.startswith("ray://")  # modules are sent to a cluster that may not see our folders
+        far = address.startswith(CLIENT)  # modules are sent to a cluster that may not see our folders
         options["runtime_env"] = (
             {"working_dir": str(path[0]), "excludes": ["**/__pycache__"]}
             if far and path
@@ -113,7 +114,7 @@ def _probe(address: str) -> None:
                 "no running Ray was found on this machine for `auto`; start one with `ray start --head`"
             )
         return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if not host or not port.isdigit():
         raise ConfigError(
             f"`{address}` is not an address of Ray: `auto`, `local`, `host:port` or `ray://host:port`"

@@ -13,7 +13,6 @@ import governor
 from governor.errors import AuditError, ConfigError, GovernorError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-CLIENT = "ray://"
 
 app = typer.Typer(
     add_completion=False,
@@ -21,11 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Govern the tool calls of agents in training: decide, record, price.",
 )
-
-
-@app.callback()
-def _root() -> None:
-    """One command so far; the callback keeps its name a subcommand."""
 
 
 @app.command()
@@ -48,12 +42,13 @@ def run(
     from store_bridge import light
 
     light.install()
+    from actors import runtime
     from cluster import compose, remote, summary
     from cluster.run_config import load_run
 
     console = Console(highlight=False)
     loaded = load_run(file, overrides or [])
-    if address.startswith(CLIENT):
+    if address.startswith(runtime.CLIENT):
         finished = remote.run(loaded, console, address)
     else:
         finished = compose.run(loaded, console, address=address)

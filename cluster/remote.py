@@ -21,7 +21,7 @@ from rich.console import Console
 from actors import runtime
 from cluster.compose import Finished
 from cluster.run_config import LoadedRun
-from cluster.run_dir import RunDirectory, check, new_run_dir
+from cluster.run_dir import check, new_run_dir
 from governor.errors import ConfigError, GovernorError
 
 _POLL_SECONDS = 1.0
@@ -71,8 +71,6 @@ def run(loaded: LoadedRun, console: Console, address: str) -> Finished:
     target = new_run_dir(loaded.config)
     check(target)
     with runtime.connected(address, path=loaded.config.path):
-        directory = RunDirectory(target)
-        directory.close()
         finished = _followed(_started(loaded), console, target)
     return Finished(target, finished.summary, finished.interrupted)
 

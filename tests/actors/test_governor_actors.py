@@ -159,6 +159,18 @@ def test_killing_a_kernel_and_the_auditor_loses_and_doubles_nothing(
     assert sorted(r.conduct.asked for r in run.rollouts()) == [calls] * agents
 
 
+def test_an_auditor_killed_at_the_very_end_still_seals_what_it_has(
+    launched: Callable[..., RemoteGovernor], tmp_path: Path
+) -> None:
+    governor = launched()
+    in_a_loop(lambda: run_agents(governor, 1, 3))
+    kill_process(governor.auditor)
+
+    governor_actors.close(governor)
+
+    assert FlightRun.open(tmp_path / "run").count("actions") == 3
+
+
 def test_with_the_kernels_gone_for_good_no_tool_runs(launched: Callable[..., RemoteGovernor]) -> None:
     governor = launched(kernels=KernelOptions(replicas=2, timeout=0.5, deadline=1.0))
     for kernel in governor.kernels:

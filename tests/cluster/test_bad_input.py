@@ -36,6 +36,13 @@ def write(folder: Path, **changes: object) -> Path:
     return file
 
 
+def in_one_line(error: ConfigError, said: list[str]) -> None:
+    message = str(error)
+    assert "\n" not in message
+    for part in said:
+        assert part in message
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -58,10 +65,7 @@ def test_a_mistake_in_the_run_file_is_named(
     with pytest.raises(ConfigError) as caught:
         load_run(write(folder, **changes))
 
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in said:
-        assert part in message
+    in_one_line(caught.value, said)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +84,7 @@ def test_a_mistake_in_the_bundle_is_named(folder: Path, policies: list[object], 
     with pytest.raises(ConfigError) as caught:
         load_run(write(folder))
 
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in said:
-        assert part in message
+    in_one_line(caught.value, said)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,7 @@ def test_a_mistake_in_an_override_is_named(folder: Path, overrides: list[str], s
     with pytest.raises(ConfigError) as caught:
         load_run(write(folder), overrides)
 
-    for part in said:
-        assert part in str(caught.value)
+    in_one_line(caught.value, said)
 
 
 def test_overrides_and_file_agree_on_off() -> None:

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
+
+from governor import Bundle, KernelSpace
+from governor.loading import parse
+
 ROOT = Path(__file__).parents[2]
 
 BEFORE_FIRST = """
@@ -30,8 +35,8 @@ print("governed")
 """
 
 
-def python_blocks() -> list[str]:
-    return [block.split("```")[0] for block in (ROOT / "README.md").read_text().split("```python\n")[1:]]
+def blocks(language: str) -> list[str]:
+    return [block.split("```")[0] for block in (ROOT / "README.md").read_text().split(f"```{language}\n")[1:]]
 
 
 def script(text: str, folder: Path) -> str:
@@ -52,15 +57,27 @@ def script(text: str, folder: Path) -> str:
 
 
 def test_governing_ones_own_agent_works_as_written(tmp_path: Path) -> None:
-    own_agent, _ = python_blocks()
+    own_agent, _ = blocks("python")
 
     assert "governed" in script(BEFORE_FIRST + own_agent + AFTER_FIRST, tmp_path)
 
 
 def test_the_names_of_the_proposal_work_as_written(tmp_path: Path) -> None:
-    _, names = python_blocks()
+    _, names = blocks("python")
 
     output = script(names, tmp_path)
 
     assert output.splitlines()[0] == "False"
     assert "Imported(added=0" in output.splitlines()[-1]
+    (sql,) = blocks("sql")
+    here = sql.replace("runs/*", str(tmp_path / "runs" / "*"))
+    assert ("deny", "critical") in {row[:2] for row in duckdb.connect().execute(here).fetchall()}
+
+
+def test_the_bundle_shown_is_one() -> None:
+    (text,) = blocks("yaml")
+
+    kernel = KernelSpace(parse(text, Bundle, source="README.md"))
+
+    assert kernel.check_action("calculator", {"expression": "1 + 1"}).allowed
+    assert not kernel.check_action("sql", {"query": "DROP TABLE orders"}).allowed

@@ -131,6 +131,17 @@ def progressed(run_dir: Path) -> bool:
     return any(json.loads(line).get("actions", 0) > 50 for line in lines)
 
 
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C; the run must end with 130, without a traceback and with nothing left running."""
+    family = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
 def counts_agree(summary: dict[str, Any]) -> bool:
     return len({summary[name] for name in ("asked", "recorded", "spans", "priced")}) == 1
 
@@ -179,14 +190,8 @@ def test_an_interrupt_ends_cleanly_with_what_was_recorded(tmp_path: Path) -> Non
 
     with started(run_dir, "algorithm.iterations=1000") as process:
         wait_for(lambda: progressed(run_dir), "the first decisions", process)
-        family = descendants(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 130, output
-        _, alive = psutil.wait_procs(family, timeout=30)
+        interrupt(process)
 
-    assert alive == []
-    assert "Traceback" not in output
     flight = FlightRun.open(run_dir)
     assert flight.count("actions") > 50
     assert json.loads((run_dir / "summary.json").read_text())["interrupted"]
@@ -195,14 +200,8 @@ def test_an_interrupt_ends_cleanly_with_what_was_recorded(tmp_path: Path) -> Non
 def test_an_interrupt_while_ray_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     with started(tmp_path / "early") as process:
         wait_for(lambda: descendants(process.pid), "the start of Ray", process)
-        family = descendants(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 130, output
-        _, alive = psutil.wait_procs(family, timeout=30)
+        interrupt(process)
 
-    assert alive == []
-    assert "Traceback" not in output
     assert not (tmp_path / "early").exists()
 
 
